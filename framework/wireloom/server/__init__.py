@@ -1,0 +1,5 @@
+"""Running handlers: intake, workers, settlement, drain."""
+
+from wireloom.server.server import Server
+
+__all__ = ["Server"]
