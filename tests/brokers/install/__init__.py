@@ -1,0 +1,1 @@
+"""What native brokers are made of, installed where the machine allows it."""
