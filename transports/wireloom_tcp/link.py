@@ -14,6 +14,8 @@ __all__ = ["Link", "refusal"]
 
 GREETING: Final = 4096
 """Largest `length` of a frame before the peer has shown who it is."""
+TOGETHER: Final = 16
+"""Frames of one turn of the loop after which they are written without waiting for its end."""
 LINGER: Final = 5.0
 """Seconds that closing may take to send what was written."""
 UNSENT: Final = 4 * 1024 * 1024
@@ -109,7 +111,9 @@ class Link(asyncio.Protocol):
         self._size += len(data)
         if self._size > self._buffer:
             self.congested = True
-        if not self._scheduled:
+        if len(self._out) >= TOGETHER:
+            self._flush()  # so that the peer begins while this side goes on
+        elif not self._scheduled:
             self._scheduled = True
             self._loop.call_soon(self._flush)
 

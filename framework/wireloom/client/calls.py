@@ -23,16 +23,14 @@ _EXPIRED: Final = object()
 class Call(asyncio.Future["Message | None"]):
     """One request of `send`: the future of its answer; of a stream, of its last value."""
 
-    # A future of its own kind: one object for a request costs less than two. What only a streamed
-    # answer needs is kept apart for the same reason.
-    __slots__ = ("_last", "_publishing", "link", "timeout")
+    # A future of its own kind, made without an __init__ of its own and with little state: together
+    # they cost half of a request's bookkeeping. What few requests need is made when they do.
+    __slots__ = ("owner",)
 
-    def __init__(self, link: Link, timeout: float, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(loop=loop)
-        self.link = link
-        self.timeout = timeout
-        self._last: _Items | None = None
-        self._publishing: asyncio.Task[Any] | object | None = None
+    owner: tuple[Link, float]
+    """The link it was sent by, and the seconds that it may take."""
+    _last: "_Items | None" = None
+    _publishing: "asyncio.Task[Any] | object | None" = None
 
     async def while_publishing(self, publishing: Awaitable[object]) -> None:
         """Wait until the request is sent, no longer than its answer may take.
@@ -45,7 +43,7 @@ class Call(asyncio.Future["Message | None"]):
             await publishing
         except asyncio.CancelledError:
             if self._publishing is _EXPIRED and task.uncancel() <= 0:
-                raise RequestTimeoutError(f"not sent in {self.timeout:g} s") from None
+                raise RequestTimeoutError(f"not sent in {self.owner[1]:g} s") from None
             raise
         finally:
             self._publishing = None
@@ -81,7 +79,7 @@ class Call(asyncio.Future["Message | None"]):
         if isinstance(self._publishing, asyncio.Task):
             self._publishing.cancel()
             self._publishing = _EXPIRED
-        self.fail(RequestTimeoutError(f"no answer in {self.timeout:g} s"))
+        self.fail(RequestTimeoutError(f"no answer in {self.owner[1]:g} s"))
 
     def _keep(self, message: Message) -> None:
         items = self._last = self._last or _Items(message)
@@ -89,8 +87,9 @@ class Call(asyncio.Future["Message | None"]):
         items.serving = message.reply_to or items.serving
         items.count += 1
         if items.count % (WINDOW // 2) == 0 and items.serving:
+            link = self.owner[0]
             credit = Message(Kind.CREDIT, items.serving, b"%d" % (WINDOW // 2), {}, message.id)
-            self.link.tasks.start(_publish(self.link, credit), "wireloom credit")
+            link.tasks.start(_publish(link, credit), "wireloom credit")
 
 
 class _Items:

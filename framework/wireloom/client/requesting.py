@@ -57,7 +57,8 @@ class Requests:
             seconds = self._within_deadline(seconds, context)
         request = self._request(plan, payload, seconds, headers, context)
         request_id = request.id
-        call = Call(link, seconds, link.loop)
+        call = Call(loop=link.loop)
+        call.owner = link, seconds
         link.pending[request_id] = call
         bucket = link.deadlines.add(call, self._monotonic() + seconds)
         try:
@@ -126,7 +127,7 @@ class Requests:
             if headers:
                 check_headers(headers)
             every = {**every, **passed_on(context), **(headers or {})}
-        return Message(_REQUEST, plan.address, body, every, self._new_id(), reply_to=link.inbox)
+        return Message(_REQUEST, plan.address, body, every, self._new_id(), link.inbox)
 
     def _plain_headers(self, seconds: float) -> dict[str, str]:
         """Return the headers that every request of this timeout has; mostly the same object."""

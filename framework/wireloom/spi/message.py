@@ -45,7 +45,6 @@ class Message:
         body: bytes,
         headers: Mapping[str, str],
         id: str,
-        *,
         reply_to: str | None = None,
         key: str | None = None,
         delay: float = 0.0,
