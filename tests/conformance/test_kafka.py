@@ -11,7 +11,6 @@ from wireloom.testing.conformance import Cluster, Record, Site, TransportConform
 from wireloom.testing.proxy import ChaosProxy
 from wireloom_kafka.transport import KafkaTransport
 
-
 pytestmark = pytest.mark.unproven
 
 
