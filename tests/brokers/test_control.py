@@ -96,6 +96,7 @@ def test_brokers_end_with_the_run_however_it_ends(number: signal.Signals) -> Non
         pid, directory = run.stdout.readline().split()
         run.send_signal(number)
         run.wait(BOUND)
+        run.stdout.read()  # to its end: the reaper holds the other end until its work is done
     _wait_until_gone(int(pid))
     assert not Path(directory).exists()
 
