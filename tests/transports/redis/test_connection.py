@@ -70,8 +70,10 @@ async def test_events_survive_a_killed_server_and_wait_for_its_return(
     await asyncio.to_thread(own_redis.start)
     await peer.until(Status.CONNECTED)
     assert (await waiting).acknowledged
-    seen = set(await intake.bodies(51, 20))
-    assert seen == {b"%d" % number for number in range(50)} | {b"last"}
+    missing = {b"%d" % number for number in range(50)} | {b"last"}
+    async with asyncio.timeout(20):
+        while missing:  # one whose acknowledgement died with the server comes twice
+            missing.difference_update(await intake.bodies(1, 20))
     await peer.transport.close()
 
 

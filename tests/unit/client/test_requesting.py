@@ -161,7 +161,8 @@ class TestCancellationWhilePublishing:
     async def call(self) -> tuple[Call, asyncio.Event, "asyncio.Task[None]"]:
         async with started() as app:
             gate = asyncio.Event()
-            call = Call(app.links[TOKEN], 1.0, asyncio.get_running_loop())
+            call = Call(loop=asyncio.get_running_loop())
+            call.owner = app.links[TOKEN], 1.0
             task = asyncio.ensure_future(call.while_publishing(gate.wait()))
             await idle()
             return call, gate, task
