@@ -29,9 +29,9 @@ held_emits: ContextVar[Held | None] = ContextVar("wireloom_held_emits", default=
 """Where a handler's emits wait until it has succeeded; None: they are sent at once."""
 
 
-def new_ids(prefix: str = "") -> Callable[[], str]:
+def new_ids() -> Callable[[], str]:
     """Return a source of ids that are unique to everybody: a random part, then a count."""
-    start = prefix or secrets.token_hex(8)
+    start = secrets.token_hex(8)
     numbers = itertools.count(1)
     return lambda: f"{start}-{next(numbers)}"
 

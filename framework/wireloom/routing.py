@@ -26,6 +26,7 @@ from wireloom.errors import (
 )
 from wireloom.middleware import Layers
 from wireloom.pattern import Pattern
+from wireloom.settings import DeadLettering, Retry
 from wireloom.spi import Context, HandlerOptions, Kind, Limits, Subscription, Transport
 
 __all__ = [
@@ -343,26 +344,32 @@ def _native(options: Sequence[HandlerOptions], kind: str) -> HandlerOptions | No
 
 
 def _check_capabilities(route: Route, transport: type[Transport]) -> None:
-    can, mark = transport.capabilities, route.mark
-    refused: str | None = None
+    for option, flag in _asked(route).items():
+        if not getattr(transport.capabilities, flag):
+            raise UnsupportedOptionError(
+                option,
+                transport.kind,
+                "its capabilities rule that out",
+                where=route.where,
+                remedy="narrow the handler with transport= or on=, or drop the option",
+            )
+
+
+def _asked(route: Route) -> dict[str, str]:
+    """Return what a handler asks for beyond the defaults: options, and the flags they need."""
+    mark = route.mark
     if isinstance(mark, MessagePattern):
-        refused = None if can.requests else "requests"
-    elif mark.broadcast and not can.broadcast:
-        refused = "broadcast"
-    elif mark.ordered and not can.ordered:
-        refused = "ordered"
-    elif mark.start_from != "new" and not can.replay:
-        refused = "start_from"
-    elif not route.pattern.is_concrete and not can.wildcards and _is_durable(route):
-        refused = "pattern"
-    if refused:
-        raise UnsupportedOptionError(
-            refused,
-            transport.kind,
-            "its capabilities rule that out",
-            where=route.where,
-            remedy="narrow the handler with transport= or on=, or drop the option",
-        )
+        return {"requests": "requests"}
+    asked = {
+        ("broadcast", "broadcast"): mark.broadcast,
+        ("group", "groups"): mark.group is not None,
+        ("ordered", "ordered"): bool(mark.ordered),
+        ("retry", "retry"): mark.retry != Retry(),
+        ("dead_letter", "dead_letter"): isinstance(mark.dead_letter, DeadLettering),
+        ("start_from", "replay"): mark.start_from != "new",
+        ("pattern", "wildcards"): not route.pattern.is_concrete and _is_durable(route),
+    }
+    return {option: flag for (option, flag), wanted in asked.items() if wanted}
 
 
 def _is_durable(route: Route) -> bool:

@@ -15,6 +15,7 @@ from wireloom import (
     Context,
     Controller,
     Ctx,
+    DeadLettering,
     DuplicateHandlerError,
     Event,
     EventPattern,
@@ -407,7 +408,15 @@ class Poor(MemoryTransport):
 
     kind = "poor"
     capabilities = Capabilities(
-        requests=False, broadcast=False, ordered=False, replay=False, wildcards=False
+        requests=False,
+        groups=False,
+        broadcast=False,
+        ordered=False,
+        retry=False,
+        delay=False,
+        dead_letter=False,
+        replay=False,
+        wildcards=False,
     )
 
 
@@ -416,7 +425,10 @@ class Poor(MemoryTransport):
     [
         (MessagePattern("a"), "requests"),
         (EventPattern("a", broadcast=True), "broadcast"),
+        (EventPattern("a", group="b"), "group"),
         (EventPattern("a", ordered=True), "ordered"),
+        (EventPattern("a", retry=Retry(attempts=2)), "retry"),
+        (EventPattern("a", dead_letter=DeadLettering(expired=True)), "dead_letter"),
         (EventPattern("a", start_from="first"), "start_from"),
         (EventPattern("a.*"), "pattern"),
     ],

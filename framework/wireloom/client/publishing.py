@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from wireloom.client.buffer import EmitBuffer
 from wireloom.client.plans import EMPTY, Plans
-from wireloom.errors import ClosedError, PublishError
+from wireloom.errors import ClosedError, PublishError, UnsupportedOptionError
 from wireloom.link import Link
 from wireloom.outgoing import check_size, event_key, event_message, held_emits, new_ids
 from wireloom.spi import Message, Receipt
@@ -128,6 +128,9 @@ class Events:
 
     def _delay(self, options: EmitOptions) -> float:
         delay, at = options.delay, options.at
+        transport = self._link.transport
+        if (delay or at) and not transport.capabilities.delay:
+            raise UnsupportedOptionError("delay", transport.kind, "it cannot hold events back")
         if at is None:
             if delay is not None and not 0 <= delay < float("inf"):
                 raise ValueError(f"delay={delay!r}: seconds from 0 up")
